@@ -148,6 +148,31 @@ def test_revoked_or_replaced_key_is_explained(cast, app, ada):
     assert (again.status_code, "already replaced by" in again.text) == (409, True)
 
 
+@pytest.mark.parametrize("end", ["revoked", "rotated"])
+def test_refused_rotation_shows_the_current_table_behind_the_dialog(ada, cast, end):
+    """The key ended in another tab, while this dialog was open."""
+    key = cast.ada.key("CI")
+    path = f"/account/api-keys/{key.id}/rotation"
+    dialog = ada.page(path, headers=DIALOG)
+    if end == "revoked":
+        cast.ada.revoke(key)
+    else:
+        ada.send(path, overlap="3600", nonce="other tab")
+    refused = ada.submit(dialog, path, headers=PANEL)
+    assert refused.headers["HX-Replace-Url"] == "/account/api-keys"
+    page = parse(refused.text)
+    assert page.with_id("api-keys-table")["hx-swap-oob"] == "true"
+    assert f"rotate-{key.id}" not in refused.text
+
+
+def test_refused_rotation_names_the_new_key_as_the_table_does(ada, cast):
+    key = cast.ada.key("CI")
+    path = f"/account/api-keys/{key.id}/rotation"
+    [secret] = set(SECRET.findall(ada.send(path, overlap="3600", nonce="m").text))
+    refused = parse(ada.send(path, overlap="0", nonce="o").text)
+    assert f"already replaced by rfk_…{secret[-4:]}." in refused.text
+
+
 def test_key_that_expired_meanwhile_is_offered_no_rotation(cast, ada):
     key = cast.ada.key("CI", expires_at=now() + timedelta(hours=1))
     with time_machine.travel(now() + timedelta(hours=2)):

@@ -236,10 +236,19 @@ def _already_revoked_page(context: Context, key: ApiKey) -> str:
 
 def refusal_page(
     context: Context, title: str, error: Conflict | Gone | SubscriptionInactive | ValidationFailed
-) -> tuple[str, int]:
-    """Say why a key was not created, rotated or restored."""
-    page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(error))
-    return page, error.status
+) -> ResponseReturnValue:
+    """Say why a key was not created, rotated or restored, and show the current table behind a dialog."""
+    owner, sentence = context["owner"], str(error)
+    if new_id := error.members.get("replaced_by"):
+        # Pages show no ids of keys.
+        sentence = sentence.replace(str(new_id), service.key_of(owner, str(new_id)).masked_secret)
+    table = table_of(owner) if htmx.is_dialog() else {}
+    page = render_template("api_keys/repeated.html", **context | table, title=title, sentence=sentence)
+    response = make_response(page, error.status)
+    if htmx.is_dialog():
+        # The table has no filter or cursor.
+        htmx.replace_address(response, context["list_url"])
+    return response
 
 
 def _inactive_page(context: Context) -> tuple[str, int]:
