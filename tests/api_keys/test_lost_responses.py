@@ -50,12 +50,30 @@ def test_unseen_new_key_is_replaced(cast, client, api):
     lost_key = cast.ada.key("CI")
     ada = cast.ada.sign_in(client)
     path = f"/account/api-keys/{lost_key.id}/replacement"
-    response = ada.submit(ada.page(path), path)
-    secret = parse(response.text).with_id("secret").text
+    page, second_tab = ada.page(path), ada.page(path)
+    secret = parse(ada.submit(page, path).text).with_id("secret").text
     assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
     assert api(lost_key.secret).get("/me").json["code"] == "revoked_key"
-    again = ada.submit(ada.page(path), path)
+    again = ada.submit(second_tab, path)
     assert (again.status_code, "already have a key named CI" in again.text) == (422, True)
+
+
+@pytest.mark.parametrize("owner", ["ada", "ci"])
+@pytest.mark.parametrize("state", ["revoked", "used"])
+def test_key_that_was_replaced_or_used_is_not_said_to_be_unusable(cast, client, api, owner, state):
+    """The address of the question is in the history of the browser."""
+    person = getattr(cast, owner)
+    key = person.key("CI")
+    if state == "used":
+        api(key.secret).get("/me")
+    else:
+        cast.ada.sign_in(client).send(f"/account/api-keys/{key.id}/replacement", nonce=NONCE)
+    response = cast.ada.sign_in(client).get(f"/account/api-keys/{key.id}/replacement")
+    assert response.status_code == 303
+    account = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys"
+    keys_url = "/account/api-keys" if owner == "ada" else account
+    assert response.headers["Location"] == f"{keys_url}/{key.id}"
+    assert client.page(f"{keys_url}/{key.id}").with_id("heading").text.startswith("CI")
 
 
 def test_unseen_rotated_key_is_replaced(cast, client, api):

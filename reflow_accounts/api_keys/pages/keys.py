@@ -31,6 +31,7 @@ from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import admin_membership_of, current_among, memberships_of
 from reflow_accounts.teams.service_accounts import live_account_of, rights_of, usable_accounts_of
 from reflow_accounts.users.models import User
+from reflow_accounts.web import htmx
 from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
 from reflow_accounts.web.text import zone_of
@@ -183,8 +184,15 @@ def show_outcome() -> dict[str, Any]:
 
 
 def ask_to_replace(context: Context, key_id: str) -> ResponseReturnValue:
-    """Explain that the key exists although its secret was not shown, and offer to replace it."""
+    """Explain that the key exists although its secret was not shown, and offer to replace it.
+
+    The address stays in the history of the browser: a key that was replaced or used since is shown instead.
+    """
     key = _key_of(context, key_id)
+    if key.revoked_at or service.with_usage_counts([key])[0].usage.count:
+        is_owners = key.user == context["owner"]
+        keys_url = context["keys_url"] if is_owners else f"{shared.list_url_of(key.user)}/keys"
+        return htmx.go_to(f"{keys_url}/{key.public_id}")
     table = table_of(context["owner"])
     return render_template(
         "api_keys/replacement.html", **context | table, new_key=key, form=KeyForm(formdata=None)
