@@ -35,8 +35,12 @@ def local_path(value: str | None) -> str | None:
 
 
 def requested_page() -> str | None:
-    """Return path and query of the current request, or None when it is no local path."""
-    return _page_of(request.path, request.full_path.removeprefix(request.path).lstrip("?"))
+    """Return path and query of the current request, or None when it is no local path.
+
+    For a download this is the page that offers it: the browser would go on showing the page before the download.
+    """
+    query = request.full_path.removeprefix(request.path).lstrip("?")
+    return _page_of(request.path.removesuffix("/export"), query)
 
 
 def current_page() -> str | None:

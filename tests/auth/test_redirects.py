@@ -18,6 +18,13 @@ def test_log_in_redirects_to_the_requested_page(cast, client, path):
     assert (response.status_code, response.headers["Location"]) == (303, path)
 
 
+@pytest.mark.parametrize("page", ["/account/activity", "/account/profile"])
+def test_log_in_leads_from_a_download_to_the_page_that_offers_it(client, page):
+    """A download would leave the log-in page in the browser, as if nothing had happened."""
+    location = client.get(f"{page}/export?period=7d").headers["Location"]
+    assert location == f"/login?next={page}?period%3D7d"
+
+
 FOREIGN_TARGETS = [
     "//evil.example",
     "/\\evil.example",

@@ -184,3 +184,20 @@ def test_sessions_fit_320_pixels_without_scrolling_sideways(open_page: OpenPage,
     member.session()
     page.goto(TAB)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("name", ["Download my data", "Download CSV"])
+def test_download_after_the_session_ended_leads_back_to_its_page(
+    open_page: OpenPage, member: Person, name: str
+) -> None:
+    page = open_page()
+    log_in(page, member.email)
+    page.goto("/account/profile" if name == "Download my data" else "/account/activity")
+    heading = page.locator("#heading").inner_text()
+    member.change_sessions(ended_at=now())
+    page.get_by_role("link", name=name).or_(page.get_by_role("button", name=name)).click()
+    expect(page.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
+    page.get_by_role("textbox", name="Email").fill(member.email)
+    page.get_by_role("textbox", name="Password").fill(member.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name=heading, level=2)).to_be_visible()

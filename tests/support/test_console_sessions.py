@@ -87,6 +87,13 @@ def test_change_is_made_in_the_response_to_one_proof(app, cast, sam, headers, id
     assert "Invoice 7 unpaid" in sam.page(f"/support/teams/{cast.acme.id}").text
 
 
+def test_staff_return_from_a_download_to_its_page_after_the_proof(cast, sam):
+    set_console_session(cast, proven=13 * 60 * MINUTE, active=None)
+    page = sam.page("/support/export?q=Acme", 403)
+    response = sam.submit(page, "/account/confirmation", proof_password=cast.sam.password)
+    assert response.headers["Location"] == "/support?q=Acme"
+
+
 def test_console_is_404_for_customers_with_old_proof(cast, client):
     cast.ada.sign_in(client)
     cast.ada.change_sessions(proven_at=None)
