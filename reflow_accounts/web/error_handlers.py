@@ -55,7 +55,7 @@ _CODES = {
 _SENTENCES = {
     400: "The request could not be understood. Go back and try again.",
     404: "There is nothing at this address. Check it, or go back to your account.",
-    405: "This address does not support this kind of request.",
+    405: "This address only takes what a form sends. Open the form again from your account.",
     422: "The address has a value that this page does not understand. Go back and try again.",
     413: "The request is too large.",
     415: "Send the body as JSON with Content-Type: application/json.",
@@ -65,11 +65,13 @@ _SENTENCES = {
 _API_SENTENCES = {
     400: "The request could not be understood.",
     404: "There is nothing at this address of the API.",
+    405: "This address does not support this kind of request.",
 }
 _HEADINGS = {
     400: "This request could not be understood",
     403: "You do not have access to this",
     404: "Page not found",
+    405: "This page cannot be shown",
     409: "This is not possible now",
     410: "This no longer exists",
     429: "Too many requests",
@@ -204,9 +206,10 @@ def _csrf_error(error: CSRFError) -> Response:
         flash("This page was open for too long. Log in again.", "session")
         address = url_for("public.auth.login", next=redirects.local_path(request.args.get("next")))
         return redirect(address, 303)  # type: ignore[return-value]  # Flask's own class
-    return error_page(
-        400, "This page was open for too long, or your session ended. Go back, reload and try again."
+    sentence = (
+        "It was open for too long, or your session ended. Nothing was changed. Go back, reload and try again."
     )
+    return error_page(400, sentence, "This page is out of date")
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -94,6 +94,13 @@ def test_log_in_form_with_an_old_token_is_shown_again_with_a_reason(cast, client
     assert "This page was open for too long. Log in again." in client.get(response.headers["Location"]).text
 
 
+def test_form_with_an_old_token_says_that_its_page_is_out_of_date(client):
+    response = client.post("/signup", data={"email": "eve@initech.example", "csrf_token": "old"})
+    page = parse(response.text)
+    assert (response.status_code, page.with_id("heading").text) == (400, "This page is out of date")
+    assert "Nothing was changed. Go back, reload and try again." in page.text
+
+
 def test_htmx_form_of_an_old_session_gets_a_new_token(cast, client):
     cast.ada.sign_in(client)
     headers = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}

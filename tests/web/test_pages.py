@@ -68,6 +68,13 @@ def test_account_pages_require_log_in(client, path):
     assert response.headers["Location"].startswith("/login?next=/")
 
 
+def test_address_of_a_form_is_explained(cast, client):
+    """It is in the address bar after an error without scripts."""
+    page = cast.ada.sign_in(client).page("/account/security/password", 405)
+    assert page.with_id("heading").text == "This page cannot be shown"
+    assert "This address only takes what a form sends." in page.text
+
+
 def test_name_in_header_links_to_the_account(cast, client):
     cast.ada.sign_in(client)
     [link] = [link for link in client.page("/help/cli").all("a") if link.text == "Ada Park"]
