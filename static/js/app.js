@@ -264,7 +264,7 @@
     if (outcome?.done === false && thenSend) return sendAgain(note);
     if (outcome?.done === false) [advice, label, todo] = ["Reflow has not done it. Try again; it is done once at most.", "Try again", "again"];
     [words.textContent, next.textContent, next.dataset.next] = [advice, label, todo];
-    next.hidden = false;
+    next.hidden = false; if (thenSend) next.focus();
   };
   const recover = (key) => {
     const keys = byId("api-keys-table")?.dataset.keys;
