@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM and SIGHUP: the signal handlers, the message and the exit code."""
 
-import _thread
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _SHELL_BASE = 128  # shells report an end by a signal as this plus its number
 INTERRUPTED = _SHELL_BASE + signal.SIGINT
+_SOON = 0.01  # seconds
 EXIT_CODES = [_SHELL_BASE + number for number in _SIGNALS]
 
 _received: list[signal.Signals] = []
@@ -29,6 +29,8 @@ def raise_on_signal() -> None:
 def ignore_signals() -> None:
     """Ignore the signals from now on."""
     _set_handler(signal.SIG_IGN)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)  # stops the timer of `raise_again_soon`
 
 
 def restore_defaults() -> None:
@@ -58,10 +60,17 @@ def was_interrupted() -> bool:
     return bool(_received)
 
 
-def forward_unraisable(unraisable: Any) -> None:
-    """A `sys.unraisablehook` that prints nothing, but raises a KeyboardInterrupt again."""
+def raise_again_soon(unraisable: Any) -> None:
+    """A `sys.unraisablehook` that prints nothing, but raises a KeyboardInterrupt again a moment later.
+
+    `__del__` and the callbacks of weak references cannot raise it, and neither can this function.
+    """
     if unraisable.exc_type is KeyboardInterrupt:
-        _thread.interrupt_main(*_received[:1])
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, _raise_again)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+        else:  # Windows
+            os._exit(report_interrupt())
 
 
 def _exit(number: int, _: object) -> None:
@@ -71,6 +80,10 @@ def _exit(number: int, _: object) -> None:
 
 def _raise(number: int, _: object) -> None:
     _received.append(signal.Signals(number))
+    raise KeyboardInterrupt
+
+
+def _raise_again(*_: object) -> None:
     raise KeyboardInterrupt
 
 

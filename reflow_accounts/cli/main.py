@@ -11,7 +11,7 @@ from reflow_accounts.cli.interrupts import INTERRUPTED as INTERRUPTED
 def main(arguments: list[str] | None = None) -> int:
     """Run the command with `arguments` (default: `sys.argv[1:]`) and return its exit code."""
     gc.disable()  # the process is too short-lived to benefit; the start is about 5 % faster
-    sys.unraisablehook = interrupts.forward_unraisable
+    sys.unraisablehook = interrupts.raise_again_soon
     try:
         interrupts.exit_on_signal()
         from reflow_accounts.cli.app import run

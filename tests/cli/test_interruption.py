@@ -19,6 +19,24 @@ OURS = "reflow_accounts.cli."
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+# Sends Ctrl-C to itself where Python cannot raise an exception.
+_CTRL_C_IN_DEL = """
+import os, signal, sys
+
+class Interrupting:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+
+objects = [Interrupting()]
+sys.addaudithook(lambda event, _: objects.clear() if event == "socket.connect" else None)
+
+from reflow_accounts.cli.main import main
+sys.exit(main(["whoami"]))
+"""
+
+
 def _start(
     terminal, *words: str, flags: tuple[str, ...] = (), ignores: int = 0, cwd: Path | None = None
 ) -> subprocess.Popen:
@@ -85,6 +103,16 @@ def test_signal_during_a_request_ends_quietly(keyed_terminal, listener_proxy, fa
         out, err = process.communicate(timeout=30)
 
     assert process.returncode == 128 + number
+    assert (out, err) == ("", "reflow: interrupted.\n")
+
+
+def test_ctrl_c_in_a_destructor_ends_quietly(keyed_terminal, listener_proxy):
+    listener_proxy.always = silence
+    keyed_terminal.command = (sys.executable, "-c", _CTRL_C_IN_DEL)
+    with _start(keyed_terminal) as process:
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
     assert (out, err) == ("", "reflow: interrupted.\n")
 
 
