@@ -214,7 +214,7 @@ def _name_conflict(key: ApiKey) -> Conflict:
     whose = "You have" if key.user.is_person else f"{key.user.full_name} has"
     return Conflict(
         f"{whose} another key named {other.name if other else key.name} meanwhile. "
-        "Revoke that one, or rename it with `reflow keys rename`, then restore this one."
+        "Revoke that one, or rename it (reflow keys rename), then restore this one."
     )
 
 
