@@ -67,7 +67,7 @@ def raise_again_soon(unraisable: Any) -> None:
     """
     if unraisable.exc_type is KeyboardInterrupt:
         if hasattr(signal, "setitimer"):
-            signal.signal(signal.SIGALRM, _raise_again)
+            signal.signal(signal.SIGALRM, _raise)
             signal.setitimer(signal.ITIMER_REAL, _SOON)
         else:  # Windows
             os._exit(report_interrupt())
@@ -80,10 +80,6 @@ def _exit(number: int, _: object) -> None:
 
 def _raise(number: int, _: object) -> None:
     _received.append(signal.Signals(number))
-    raise KeyboardInterrupt
-
-
-def _raise_again(*_: object) -> None:
     raise KeyboardInterrupt
 
 
