@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reflow_accounts.aws_settings import REGION, AwsSettings
+from reflow_accounts.marketplace.models import LONGEST_STATUS
 from reflow_accounts.marketplace.parsing import ascii_text, licence_key_of
 
 # Timeouts and attempts; a long poll of the queue waits longer.
@@ -22,6 +23,8 @@ _NO_CREDENTIALS = (
     "beside the REFLOW_ settings."
 )
 _NOT_SQS = "The answer is not one of SQS. Check REFLOW_AWS_SQS_ENDPOINT and REFLOW_AWS_QUEUE_URL."
+_NOT_AGREEMENTS = "The answer is not one of the Agreement API. Check REFLOW_AWS_AGREEMENT_ENDPOINT."
+_NOT_METERING = "The answer is not one of the Metering API. Check REFLOW_AWS_METERING_ENDPOINT."
 
 
 class AwsAway(Exception):
@@ -88,13 +91,16 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
         "ExpiredTokenException": TokenExpired,
         "DisabledApiException": Disabled,
     }
-    with _translate_errors(refusals):
+    with _translate_errors(refusals, another_server=_NOT_METERING):
         client = _client("meteringmarketplace", settings.metering_endpoint)
         response = client.resolve_customer(RegistrationToken=token)
-    product_code, key = ascii_text(response.get("ProductCode")), licence_key_of(response.get("LicenseArn"))
+        product_code, key = (
+            ascii_text(response.get("ProductCode")),
+            licence_key_of(response.get("LicenseArn")),
+        )
+        agreement_id = ascii_text((response.get("Metadata") or {}).get("AgreementId"))
     if product_code is None or key is None:
         raise TokenInvalid("The response of AWS has no product or no licence.")
-    agreement_id = ascii_text((response.get("Metadata") or {}).get("AgreementId"))
     return Customer(
         product_code, ascii_text(response.get("CustomerAWSAccountId"), 12) or "", key, agreement_id
     )
@@ -105,37 +111,34 @@ class Queue:
 
     def __init__(self, settings: AwsSettings) -> None:
         self._url = settings.queue_url
-        with _translate_errors():
+        with _translate_errors(another_server=_NOT_SQS):
             self._client = _client("sqs", settings.sqs_endpoint, read_seconds=POLL_SECONDS + READ_SECONDS)
 
     def receive(self) -> list[Message]:
         """Wait up to 20 seconds for messages. Raises AwsAway, also when another server answers."""
         started_at = time.monotonic()
-        try:
-            with _translate_errors():
-                response = self._client.receive_message(
-                    QueueUrl=self._url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=POLL_SECONDS
-                )
+        with _translate_errors(another_server=_NOT_SQS):
+            response = self._client.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=POLL_SECONDS
+            )
             messages = [
                 Message(message["MessageId"], message["Body"], message["ReceiptHandle"])
                 for message in response.get("Messages", ())
             ]
-        except (AttributeError, KeyError, TypeError):  # as boto3 raises for JSON of another form
-            raise AwsAway(_NOT_SQS) from None
         if not messages and time.monotonic() - started_at < SHORTEST_EMPTY_POLL:
             raise AwsAway(_NOT_SQS)
         return messages
 
     def delete(self, message: Message) -> None:
         """Delete a message from the queue. Raises AwsAway."""
-        with _translate_errors():
+        with _translate_errors(another_server=_NOT_SQS):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 
 
 def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFacts | None:
     """Return an agreement, or None when AWS does not know it. Raises AwsAway."""
     try:
-        with _translate_errors({"ResourceNotFoundException": _NotFound}):
+        with _translate_errors({"ResourceNotFoundException": _NotFound}, another_server=_NOT_AGREEMENTS):
             client = _client("marketplace-agreement", settings.agreement_endpoint)
             return _facts(client.describe_agreement(agreementId=agreement_id))
     except _NotFound:
@@ -149,12 +152,13 @@ def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
         {"name": "AgreementType", "values": ["PurchaseAgreement"]},
     ]
     more: dict[str, str] = {}
-    with _translate_errors():
+    with _translate_errors(another_server=_NOT_AGREEMENTS):
         client = _client("marketplace-agreement", settings.agreement_endpoint)
     while True:
-        with _translate_errors():
+        with _translate_errors(another_server=_NOT_AGREEMENTS):
             response = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
-        yield from map(_facts, response.get("agreementViewSummaries", ()))
+            page = [_facts(summary) for summary in response.get("agreementViewSummaries", ())]
+        yield from page
         if not response.get("nextToken"):
             return
         more = {"nextToken": response["nextToken"]}
@@ -165,11 +169,14 @@ class _NotFound(Exception):
 
 
 def _facts(agreement: Mapping[str, Any]) -> AgreementFacts:
+    agreement_id = ascii_text(agreement["agreementId"])
+    if agreement_id is None:
+        raise ValueError("the id is not one of AWS")
     arns = [entitlement.get("licenseArn") for entitlement in agreement.get("entitlements") or ()]
     return AgreementFacts(
-        agreement["agreementId"],
-        agreement.get("initialAgreementId"),
-        str(agreement.get("status", "")),
+        agreement_id,
+        ascii_text(agreement.get("initialAgreementId")),
+        ascii_text(agreement.get("status"), LONGEST_STATUS) or "",
         agreement.get("startTime"),
         agreement.get("endTime"),
         ascii_text((agreement.get("acceptor") or {}).get("accountId"), 12) or "",
@@ -190,10 +197,13 @@ def _client(service: str, endpoint: str, *, read_seconds: int = READ_SECONDS) ->
 
 
 @contextmanager
-def _translate_errors(refusals: Mapping[str, type[Exception]] = MappingProxyType({})) -> Iterator[None]:
+def _translate_errors(
+    refusals: Mapping[str, type[Exception]] = MappingProxyType({}), *, another_server: str
+) -> Iterator[None]:
     """Translate boto3 errors: AWS error codes in `refusals` to their exceptions, all others to AwsAway.
 
-    The texts of boto3 errors are dropped, because they may repeat the request.
+    `another_server` is the message about JSON of another form, for which boto3 raises errors of Python. The texts of
+    boto3 errors are dropped, because they may repeat the request.
     """
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
     from botocore.parsers import ResponseParserError
@@ -209,3 +219,5 @@ def _translate_errors(refusals: Mapping[str, type[Exception]] = MappingProxyType
         raise AwsAway(_NO_CREDENTIALS) from None
     except (BotoCoreError, ResponseParserError) as error:
         raise AwsAway(f"AWS cannot be reached ({type(error).__name__}).") from None
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        raise AwsAway(another_server) from None

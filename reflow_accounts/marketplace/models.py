@@ -11,6 +11,7 @@ from reflow_accounts.subscriptions.models import LONGEST_AWS_ID, Licence
 
 LONGEST_EVENT_ID = 128
 LONGEST_KIND = 80
+LONGEST_STATUS = 30
 
 
 class MarketplaceEvent(Model):
@@ -39,7 +40,7 @@ class Agreement(Model):
     # The first agreement of a chain of renewals, and the previous one. Renewals keep the team.
     initial_id: Mapped[str | None] = mapped_column(String(LONGEST_AWS_ID))
     previous_id: Mapped[str | None] = mapped_column(String(LONGEST_AWS_ID))
-    status: Mapped[str] = mapped_column(String(30), default="")
+    status: Mapped[str] = mapped_column(String(LONGEST_STATUS), default="")
     starts_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Unresolved advisory by AWS, shown to staff only.

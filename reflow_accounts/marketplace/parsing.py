@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from reflow_accounts.database import now
-from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND
+from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND, LONGEST_STATUS
 from reflow_accounts.marketplace.state_machine import kind_of
 from reflow_accounts.subscriptions.models import LONGEST_AWS_ID
 
@@ -70,7 +70,7 @@ def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
 
 def status_in(detail: Mapping[str, Any]) -> str:
     """Return the agreement status in the event detail, or ""."""
-    return ascii_text(_object_in(detail, "agreement").get("status"), 30) or ""
+    return ascii_text(_object_in(detail, "agreement").get("status"), LONGEST_STATUS) or ""
 
 
 def account_in(detail: Mapping[str, Any]) -> str:

@@ -84,6 +84,30 @@ def test_unavailable_aws_is_reported(aws, reconcile, ingest_events):
     assert "AWS answered InternalServerException. Run the command again afterwards" in line
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"{}",
+        b'{"agreementViewSummaries": [{"status": "ACTIVE"}]}',
+        b'{"agreementViewSummaries": [{"agreementId": "agmt-1\\u0000"}]}',
+        b'{"agreementViewSummaries": [{"agreementId": "agmt-1", "startTime": "yesterday"}]}',
+    ],
+)
+def test_response_of_another_server_is_reported(aws, reconcile, active_purchase, body):
+    aws.another_server = ("application/json", body)
+    code, [line] = reconcile()
+    assert code == 1
+    assert "not one of the Agreement API. Check REFLOW_AWS_AGREEMENT_ENDPOINT. Run the command again" in line
+
+
+def test_malformed_values_from_aws_are_ignored(app, aws, reconcile, active_purchase):
+    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "X" * 31, "initialAgreementId": "x" * 65}
+    assert reconcile()[0] == 0
+    with app.app_context():
+        assert find_licence("l-1").state == LicenceState.ACTIVE
+
+
 def test_missing_credentials_are_reported(aws, reconcile, ingest_events, monkeypatch):
     ingest_events(event("License Updated", "l-1", "agmt-1"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

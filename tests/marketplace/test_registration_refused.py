@@ -52,6 +52,15 @@ def test_malformed_ids_from_aws_are_ignored(app, aws, buyer):
     assert rows.count(app, Licence) == 1
 
 
+@pytest.mark.parametrize("body", [b"null", b'{"LicenseArn": "l-1", "Metadata": "none"}'])
+def test_response_of_another_server_has_the_page_of_unavailable_aws(app, aws, buyer, body):
+    aws.another_server = ("application/json", body)
+    response = post_from_aws(buyer, "token")
+    assert response.status_code == 503
+    assert "in a few minutes" in response.text
+    assert rows.count(app, Licence) == 0
+
+
 def test_unavailable_database_page_says_that_the_purchase_is_safe(buyer, aws, another):
     app = another(aws=aws.settings, database_url="postgresql://nobody:nothing@127.0.0.1:1/none")
     browser = PageClient(app, app.response_class)
