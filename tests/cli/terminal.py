@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.cli import preloaded
+from tests.helpers.file_limit import NO_BYTECODE, limit_files
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "reflow_accounts.cli")
@@ -58,10 +59,19 @@ class Terminal:
             "GIT_CONFIG_NOSYSTEM": "1",
         }
 
-    def run(self, *words: str, stdin: str | bytes = "", through: tuple[str, ...] = (), **options) -> Outcome:
-        """Run the command without a terminal; `through` is a command that starts it."""
+    def run(
+        self,
+        *words: str,
+        stdin: str | bytes = "",
+        through: tuple[str, ...] = (),
+        largest_file: int | None = None,
+    ) -> Outcome:
+        """Run the command without a terminal.
+
+        `through` is a command that starts it, `largest_file` the bytes at which a file cannot grow, as on a full disk.
+        """
         content = stdin.encode() if isinstance(stdin, str) else stdin
-        if self._can_fork and not through and not options:
+        if self._can_fork and not through and largest_file is None:
             code, stdout, stderr = preloaded.run(words, content, self.folder, self.environ, PATIENCE)
             return Outcome(code, stdout.decode(), stderr.decode())
         result = subprocess.run(
@@ -70,9 +80,9 @@ class Terminal:
             capture_output=True,
             timeout=PATIENCE,
             cwd=self.folder,
-            env=self.environ,
+            env=self.environ if largest_file is None else self.environ | NO_BYTECODE,
             check=False,
-            **options,
+            preexec_fn=None if largest_file is None else limit_files(largest_file),
         )
         return Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
 

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import resource
 import stat
 
 import pytest
@@ -175,10 +174,7 @@ def test_full_disk_is_no_fault_of_the_network(listener_terminal, listener):
     line = b'{"type":"use"}\n'
     listener.respond_raw("GET", "/activity/export", line * 50_000, **{"Content-Type": "application/jsonl"})
 
-    outcome = listener_terminal.run(
-        *("activity", "--export", "log.jsonl"),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
-    )
+    outcome = listener_terminal.run("activity", "--export", "log.jsonl", largest_file=9000)
 
     assert outcome.code == 1
     assert "log.jsonl cannot be written (File too large)." in outcome.stderr

@@ -1,7 +1,6 @@
 """Full disks: no key is created, or the new one is revoked again."""
 
 import os
-import resource
 import shutil
 import subprocess
 
@@ -40,10 +39,8 @@ def test_full_disk_prevents_key_creation(keyed_terminal, ada, small_disk):
         left = {path.name for path in small_disk.iterdir()} - {"filler"}
     else:  # nobody may mount here: the limit of a process does the same
         folder = keyed_terminal.folder
-        outcome = keyed_terminal.run(
-            *("keys", "create", name := unused_name(), "-o", f"{folder}/new.key"),
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
-        )
+        words = ("keys", "create", name := unused_name(), "-o", f"{folder}/new.key")
+        outcome = keyed_terminal.run(*words, largest_file=20)
         left = set(os.listdir(folder))
 
     assert outcome.code == 1
@@ -53,10 +50,8 @@ def test_full_disk_prevents_key_creation(keyed_terminal, ada, small_disk):
 
 
 def test_limited_file_holds_no_partial_key(keyed_terminal, ada):
-    outcome = keyed_terminal.run(
-        *("keys", "create", name := unused_name(), "-o", "new.key"),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
-    )
+    words = ("keys", "create", name := unused_name(), "-o", "new.key")
+    outcome = keyed_terminal.run(*words, largest_file=20)
 
     assert outcome.code == 1
     assert "No key was created" in outcome.stderr

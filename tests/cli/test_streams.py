@@ -1,6 +1,5 @@
 """Closed or full output streams: no traceback, the right exit code, nothing half done."""
 
-import resource
 import subprocess
 
 import pytest
@@ -17,11 +16,6 @@ LOGIN = ("login", "--with-password", "--email", "ben@acme.example")
 NO_TERMINAL = {"capture_output": True, "timeout": 60, "check": False}
 
 
-def _fill_disk() -> None:
-    """Let no file grow from now on, as on a full disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-
 def _in_a_shell(terminal, script: str):
     """Run `script` with the command as $reflow."""
     environ = {**terminal.environ, "reflow": " ".join(terminal.command)}
@@ -36,7 +30,7 @@ def _no_traceback(text: bytes | str) -> bool:
 def test_login_that_cannot_be_stored_is_ended(live_terminal, live):
     before = _sessions(live)
 
-    outcome = live_terminal.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk)
+    outcome = live_terminal.run(*LOGIN, stdin=PASSWORD, largest_file=0)
 
     assert outcome.code == 1, outcome.output
     assert outcome.stderr.startswith(
@@ -55,7 +49,7 @@ def test_stored_login_survives_a_full_disk(live_terminal, live):
     file = live_terminal.home / ".reflow" / "session.json"
     kept = file.read_text()
 
-    assert live_terminal.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk).code == 1
+    assert live_terminal.run(*LOGIN, stdin=PASSWORD, largest_file=0).code == 1
     assert file.read_text() == kept
     assert live_terminal.run("whoami").code == 0
 

@@ -19,6 +19,7 @@ from reflow_accounts.activity import chain
 from reflow_accounts.database import db
 from tests.api_keys.usage.use_log import only_on
 from tests.commands.key_uses import use
+from tests.helpers.file_limit import limit_files
 from tests.helpers.live_server import ROOT, SECRET_KEY
 from tests.helpers.waiting import wait_until
 
@@ -187,12 +188,15 @@ def test_file_that_is_no_backup_is_refused(app, flask, tmp_path, content):
 
 
 @only_on("sqlite")
-def test_file_that_a_full_disk_keeps_from_being_read_is_not_called_damaged(app, cast, flask, tmp_path):
+def test_file_that_a_full_disk_keeps_from_being_read_is_not_called_damaged(
+    app, cast, flask, tmp_path, monkeypatch
+):
     flask("backup", str(file := tmp_path / "copy.db"))
     with closing(sqlite3.connect(file)) as copy:
         copy.execute("PRAGMA journal_mode = WAL")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would be truncated, too
+    limit_files(1000)()
     try:
         code, words = flask("restore-check", str(file))
     finally:

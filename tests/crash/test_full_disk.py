@@ -28,6 +28,7 @@ from tests.crash.timed_requests import (
     wait_for,
 )
 from tests.crash.worker_connections import process_tree
+from tests.helpers.file_limit import NO_BYTECODE
 from tests.helpers.live_server import LiveServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -99,7 +100,7 @@ def disk(request, tmp_path):
 
 @pytest.fixture
 def server(disk, tmp_path_factory):
-    live = LiveServer(disk.folder)
+    live = LiveServer(disk.folder, **NO_BYTECODE)
     live.log = tmp_path_factory.mktemp("log") / "server.log"
     live.start()
     yield live

@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from reflow_accounts import config
+from tests.helpers.file_limit import NO_BYTECODE, limit_files
 from tests.helpers.live_server import ROOT, SECRET_KEY
 
 pytestmark = pytest.mark.slow
@@ -22,19 +23,21 @@ AS_ANYBODY = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if 
 
 def run(folder, *words, largest_file=resource.RLIM_INFINITY, **environ):
     """Run an operator command that must fail, with files of at most `largest_file` bytes; return its message."""
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
-
     done = subprocess.run(
         [*AS_ANYBODY, sys.executable, "-m", "reflow_accounts", *words],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REFLOW_INSTANCE": str(folder), **environ},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "REFLOW_INSTANCE": str(folder),
+            **NO_BYTECODE,
+            **environ,
+        },
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        preexec_fn=limit,
+        preexec_fn=limit_files(largest_file),
     )
     assert done.returncode == 1
     return done.stderr
