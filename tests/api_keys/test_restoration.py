@@ -143,9 +143,11 @@ def test_concurrent_restorations_restore_and_mail_once(cast, api, mailbox):
     cast.ada.change(disabled_at=now())
     api(key.secret).get("/me")  # refused for another reason
     cast.ada.change(disabled_at=None)
-    programs[0].delete(f"/keys/{key.id}")
-    for _ in range(3):
-        api(key.secret).get("/me")
+    other = cast.ada.key("Another")
+    for revoked, refusal_count in ((other, 5), (key, 3)):
+        programs[0].delete(f"/keys/{revoked.id}")
+        for _ in range(refusal_count):
+            api(revoked.secret).get("/me")
     statuses = at_once(
         [
             lambda program=program: program.delete(f"/keys/{key.id}/revocation").status_code
