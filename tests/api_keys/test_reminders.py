@@ -9,6 +9,7 @@ from sqlalchemy import event
 from reflow_accounts.api_keys import reminders
 from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Rights
+from tests.api_keys.usage.use_log import roll_up
 from tests.helpers.at_once import at_once
 from tests.helpers.mailbox import Mailbox, text_of
 
@@ -172,13 +173,16 @@ def test_many_refused_keys_are_all_reported(cast, api, send_due, monkeypatch):
 
 
 @pytest.mark.postgresql_later
-def test_key_unused_for_90_days_is_reported_once_until_its_next_use(cast, api, send_due):
+@pytest.mark.parametrize("is_rolled_up", [False, True])
+def test_key_unused_for_90_days_is_reported_once_until_its_next_use(app, cast, api, send_due, is_rolled_up):
     cast.ada.key("CI")
     used = cast.ada.key("used")
     report = "The API key {} has not been used for 90 days".format
     start = now()
     with time_machine.travel(start + 80 * DAY):
         assert api(used.secret).get("/me").status_code == 200
+        if is_rolled_up:
+            roll_up(app)
     with time_machine.travel(start + 91 * DAY):
         assert send_due() == [(cast.ada.email, report("CI"))]
         assert send_due() == []
