@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.database import now
+from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.reconcile import report_waiting
+from reflow_accounts.subscriptions.licences import add_or_complete
 from reflow_accounts.subscriptions.models import LicenceState
-from tests.helpers.aws import event
+from tests.helpers.aws import PRODUCT, event
 from tests.helpers.mailbox import Mailbox, text_of
 from tests.subscriptions.facts import buy, report_from_aws
 
@@ -35,6 +36,16 @@ def test_waiting_purchase_is_mailed_to_support_once(app, cast, waiting_purchase)
     assert message["To"] == "support@reflow.example"
     assert message["Subject"] == "1 AWS Marketplace purchase waiting for more than an hour"
     assert "l-1, AWS account 123456789012, Solo, since" in text_of(message)
+
+
+def test_waiting_purchase_without_a_team_is_mailed(app):
+    with time_machine.travel(now() - 61 * MINUTE), app.app_context():
+        add_or_complete("l-1", product_code=PRODUCT, aws_account="")
+        db.session.commit()
+    mailbox = Mailbox(app)
+    assert report_waiting_purchases(app) == 1
+    [message] = mailbox.deliver()
+    assert "l-1, AWS account unknown, not connected to a team, since" in text_of(message)
 
 
 def test_new_or_confirmed_purchase_is_not_mailed(app, cast):

@@ -8,7 +8,7 @@ from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from reflow_accounts.database import now
-from reflow_accounts.errors import RateLimited
+from reflow_accounts.errors import RateLimited, Unavailable
 from reflow_accounts.rate_limits import service
 from reflow_accounts.rate_limits.counters import limiter
 from reflow_accounts.rate_limits.models import LimitCount
@@ -201,6 +201,17 @@ def test_giving_back_does_not_raise_the_limit(limits, times):
         limits.hit("sign-in", account="ada")
     with pytest.raises(RateLimited):
         limits.hit("sign-in", account="ada")
+
+
+def test_attempt_that_could_not_be_checked_does_not_count(limits):
+    for _ in range(ALLOWED + 1):
+        with pytest.raises(Unavailable), limits.attempt("sign-in", account="ada"):
+            raise Unavailable
+    for _ in range(ALLOWED):
+        with limits.attempt("sign-in", account="ada"):
+            pass
+    with pytest.raises(RateLimited), limits.attempt("sign-in", account="ada"):
+        pass
 
 
 @pytest.mark.parametrize("counters", ["of our database", "of the library"])
