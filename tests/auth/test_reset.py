@@ -11,6 +11,7 @@ from reflow_accounts.database import db, now
 from reflow_accounts.mail.models import OutboxMessage
 from tests.helpers import rows
 from tests.helpers.api import problem_of
+from tests.helpers.at_once import at_once
 from tests.helpers.mailbox import Mailbox, text_of
 
 pytestmark = pytest.mark.postgresql_later
@@ -122,6 +123,22 @@ def test_opening_the_link_changes_nothing_and_it_works_once(cast, client, link):
         assert "This link does not work any more" in response.text
         assert 'href="/forgot-password"' in response.text
     assert client.send("/login", email=cast.ada.email, password=NEW).status_code == 303
+
+
+def test_link_works_once_also_for_requests_at_the_same_time(app, link):
+    browsers = [app.test_client() for _ in range(4)]
+    pages = [browser.page(link) for browser in browsers]
+    passwords = [f"kettle {number} on the moon" for number in range(4)]
+    responses = at_once(
+        [
+            lambda browser=browser, page=page, password=password: browser.submit(
+                page, link, new_password=password
+            )
+            for browser, page, password in zip(browsers, pages, passwords, strict=True)
+        ]
+    )
+    assert sorted(response.status_code for response in responses) == [303, 410, 410, 410]
+    assert [action for action, *_ in rows.audit_events(app)].count("password.reset") == 1
 
 
 def test_link_expires_after_an_hour(client, link):
