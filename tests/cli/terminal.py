@@ -64,14 +64,16 @@ class Terminal:
         *words: str,
         stdin: str | bytes = "",
         through: tuple[str, ...] = (),
+        umask: int = -1,
         largest_file: int | None = None,
     ) -> Outcome:
         """Run the command without a terminal.
 
-        `through` is a command that starts it, `largest_file` the bytes at which a file cannot grow, as on a full disk.
+        `through` is a command that starts it, `umask` as in subprocess, `largest_file` the bytes at which a file
+        cannot grow, as on a full disk.
         """
         content = stdin.encode() if isinstance(stdin, str) else stdin
-        if self._can_fork and not through and largest_file is None:
+        if self._can_fork and not through and umask < 0 and largest_file is None:
             code, stdout, stderr = preloaded.run(words, content, self.folder, self.environ, PATIENCE)
             return Outcome(code, stdout.decode(), stderr.decode())
         result = subprocess.run(
@@ -82,6 +84,7 @@ class Terminal:
             cwd=self.folder,
             env=self.environ if largest_file is None else self.environ | NO_BYTECODE,
             check=False,
+            umask=umask,
             preexec_fn=None if largest_file is None else limit_files(largest_file),
         )
         return Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
