@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 
 from reflow_accounts.marketplace.models import Agreement
-from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.subscriptions.service import SubscriptionStatus
+from reflow_accounts.subscriptions.status import end_of
 from reflow_accounts.web.filters import written_day
 
 _WHY = {
@@ -68,7 +69,7 @@ def _reason_by_aws(
     agreement = agreements.get(licence.agreement_id or "")
     why = _WHY.get(agreement.status, "") if agreement else ""
     if state == LicenceState.PENDING:
-        ends = [_end_of(one) for one in status.licences if status.state_of(one) == LicenceState.ENDED]
+        ends = [end_of(one) for one in status.licences if status.state_of(one) == LicenceState.ENDED]
         return max(ends, default=licence.created_at), f"AWS has not confirmed {name} yet"
     if state == LicenceState.ACTIVE:
         return licence.since_at, f"AWS confirmed {name}"
@@ -76,12 +77,7 @@ def _reason_by_aws(
         # `since_at` is the time of the announcement; the subscription was active before.
         end = f" on {_format_time(licence.ends_at)}" if licence.ends_at else ""
         return None, f"AWS ends {name}{end}{why}"
-    return _end_of(licence), f"AWS ended {name}{why}"
-
-
-def _end_of(licence: Licence) -> datetime:
-    """Return the end of a licence that has ended, even if the event of the end is missing."""
-    return licence.ends_at if licence.state == LicenceState.ENDING and licence.ends_at else licence.since_at
+    return end_of(licence), f"AWS ended {name}{why}"
 
 
 def _format_time(at: datetime) -> str:

@@ -26,6 +26,7 @@ from reflow_accounts.subscriptions.status import (
     STATE,
     current_state,
     effective_state,
+    end_of,
     is_live,
 )
 from reflow_accounts.teams.models import Team
@@ -101,8 +102,8 @@ class SubscriptionStatus:
 
     @property
     def licence(self) -> Licence | None:
-        """The newest licence with the best state."""
-        return max(self.licences, key=lambda licence: _BEST.index(self.state_of(licence)), default=None)
+        """The licence with the best state: the newest, or the last to end of those that end or have ended."""
+        return max(self.licences, key=self._rank_of, default=None)
 
     @property
     def licence_state(self) -> LicenceState | None:
@@ -143,9 +144,15 @@ class SubscriptionStatus:
         """Return the state of one of the licences."""
         return current_state(licence, self.at)
 
+    def _rank_of(self, licence: Licence) -> tuple[int, datetime]:
+        state = self.state_of(licence)
+        # `licences` are newest first, and `max` returns the first of equal ones.
+        return _BEST.index(state), end_of(licence) if state in _WITH_END else self.at
+
 
 # From the worst to the best.
 _BEST = (LicenceState.ENDED, LicenceState.PENDING, LicenceState.ENDING, LicenceState.ACTIVE)
+_WITH_END = frozenset({LicenceState.ENDING, LicenceState.ENDED})
 
 
 def statuses_of(team_ids: Collection[int]) -> dict[int, SubscriptionStatus]:

@@ -40,6 +40,11 @@ def current_state(licence: Licence, at: datetime) -> LicenceState:
     return LicenceState(licence.state)
 
 
+def end_of(licence: Licence) -> datetime:
+    """Return the end of a licence that ends or has ended, even if the event of the end is missing."""
+    return licence.ends_at if licence.state == LicenceState.ENDING and licence.ends_at else licence.since_at
+
+
 # The same rules in SQL, for queries. {0} is the column with the team id (may be NULL), {1} the time; `live` is
 # the override of the team that has not ended.
 JOIN_OVERRIDE = "LEFT JOIN subscription_overrides live ON live.team_id = {0} AND live.ended_at IS NULL"

@@ -38,6 +38,7 @@ def licence(state, since, ends_at=None, key="l-1"):
 PENDING = licence(LicenceState.PENDING, november(1))
 ACTIVE = licence(LicenceState.ACTIVE, november(2))
 ENDING = licence(LicenceState.ENDING, november(20, 11), november(20, 13))
+ENDING_LATER = licence(LicenceState.ENDING, november(20, 12), november(20, 14))
 OVERDUE = licence(LicenceState.ENDING, november(14, 11), november(14))
 ENDED = licence(LicenceState.ENDED, november(14))
 
@@ -75,6 +76,18 @@ CASES = [
         "Inactive since 14 Nov 2026: AWS ended licence l-1 (cancelled by the buyer). No override.",
     ),
     ([ENDED], None, "", "Inactive since 14 Nov 2026: AWS ended licence l-1. No override."),
+    (
+        [licence(LicenceState.ENDED, november(10), key="l-2"), ENDED],
+        None,
+        "EXPIRED",
+        "Inactive since 14 Nov 2026: AWS ended licence l-1 (the agreement expired). No override.",
+    ),
+    (
+        [licence(LicenceState.ENDING, november(20, 11), november(20, 13), key="l-2"), ENDING_LATER],
+        None,
+        "CANCELLED",
+        "Active: AWS ends licence l-1 on 20 Nov 2026 14:00 UTC (cancelled by the buyer). No override.",
+    ),
     ([ENDED, ACTIVE], None, "RENEWED", "Active since 2 Nov 2026: AWS confirmed licence l-1. No override."),
     (
         [ACTIVE],

@@ -63,6 +63,15 @@ def test_aws_states_have_texts(cast, nina, state, badge, text):
     assert "1234567" not in page.text
 
 
+def test_last_end_of_several_purchases_is_shown(app, cast, nina):
+    buy(cast.solo, key="l-1")
+    buy(cast.solo, key="l-2")
+    last_end = now() + timedelta(minutes=50)
+    report_from_aws(app, LicenceState.ENDING, "l-1", ends_at=last_end)
+    report_from_aws(app, LicenceState.ENDING, "l-2", ends_at=now() + timedelta(minutes=20))
+    assert f"Keys work until {last_end:%Y-%m-%d %H:%M:%S} UTC" in nina.page(TAB).text
+
+
 def test_override_shows_its_end_and_the_aws_state(cast, nina):
     buy(cast.solo, LicenceState.ENDED)
     decide(cast.solo, True, now() + timedelta(days=3))
