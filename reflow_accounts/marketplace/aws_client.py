@@ -14,6 +14,8 @@ from reflow_accounts.marketplace.parsing import ascii_text, licence_key_of
 
 # Timeouts and attempts; a long poll of the queue waits longer.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
+# Nobody waits for the Agreement API, and AWS throttles those who ask about many agreements.
+AGREEMENT_TRIES = 5
 POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
 # SQS waits for POLL_SECONDS when it has no messages; another server answers at once.
@@ -29,6 +31,10 @@ _NOT_METERING = "The answer is not one of the Metering API. Check REFLOW_AWS_MET
 
 class AwsAway(Exception):
     """AWS is unavailable. The message contains the error code but no part of the request."""
+
+
+class AgreementRefused(Exception):
+    """AWS refuses to describe an agreement, but may describe others. The text is the error code."""
 
 
 class TokenInvalid(Exception):
@@ -136,10 +142,15 @@ class Queue:
 
 
 def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFacts | None:
-    """Return an agreement, or None when AWS does not know it. Raises AwsAway."""
+    """Return an agreement, or None when AWS does not know it. Raises AgreementRefused, or AwsAway."""
+    refusals: dict[str, type[Exception]] = {
+        "ResourceNotFoundException": _NotFound,
+        "ValidationException": AgreementRefused,
+        "AccessDeniedException": AgreementRefused,
+    }
     try:
-        with _translate_errors({"ResourceNotFoundException": _NotFound}, another_server=_NOT_AGREEMENTS):
-            client = _client("marketplace-agreement", settings.agreement_endpoint)
+        with _translate_errors(refusals, another_server=_NOT_AGREEMENTS):
+            client = _client("marketplace-agreement", settings.agreement_endpoint, tries=AGREEMENT_TRIES)
             return _facts(client.describe_agreement(agreementId=agreement_id))
     except _NotFound:
         return None
@@ -153,7 +164,7 @@ def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
     ]
     more: dict[str, str] = {}
     with _translate_errors(another_server=_NOT_AGREEMENTS):
-        client = _client("marketplace-agreement", settings.agreement_endpoint)
+        client = _client("marketplace-agreement", settings.agreement_endpoint, tries=AGREEMENT_TRIES)
     while True:
         with _translate_errors(another_server=_NOT_AGREEMENTS):
             response = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
@@ -184,14 +195,14 @@ def _facts(agreement: Mapping[str, Any]) -> AgreementFacts:
     )
 
 
-def _client(service: str, endpoint: str, *, read_seconds: int = READ_SECONDS) -> Any:
+def _client(service: str, endpoint: str, *, read_seconds: int = READ_SECONDS, tries: int = TRIES) -> Any:
     import boto3
     from botocore.config import Config
 
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
+        retries={"mode": "standard", "total_max_attempts": tries},
     )
     return boto3.client(service, region_name=REGION, endpoint_url=endpoint or None, config=config)
 
@@ -213,11 +224,11 @@ def _translate_errors(
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in refusals:
-            raise refusals[code] from None
+            raise refusals[code](code) from None
         raise AwsAway(f"AWS answered {code[:80] or 'with an error'}.") from None
     except (NoCredentialsError, PartialCredentialsError):
         raise AwsAway(_NO_CREDENTIALS) from None
     except (BotoCoreError, ResponseParserError) as error:
         raise AwsAway(f"AWS cannot be reached ({type(error).__name__}).") from None
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, RuntimeError):
         raise AwsAway(another_server) from None

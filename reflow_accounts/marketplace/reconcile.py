@@ -1,6 +1,6 @@
 """Compare agreements with AWS once a day, and report purchases that AWS has not confirmed within an hour."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from flask import current_app
 from sqlalchemy import or_, select
@@ -9,7 +9,13 @@ from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.config import Settings
 from reflow_accounts.database import db, now
 from reflow_accounts.mail.service import post
-from reflow_accounts.marketplace.aws_client import AgreementFacts, describe_agreement, search_agreements
+from reflow_accounts.marketplace.aws_client import (
+    AgreementFacts,
+    AgreementRefused,
+    AwsAway,
+    describe_agreement,
+    search_agreements,
+)
 from reflow_accounts.marketplace.chains import lock_marketplace
 from reflow_accounts.marketplace.events import ingest_facts
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
@@ -48,10 +54,25 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
         if is_ours or not keys.isdisjoint(facts.licence_keys):
             unsettled_ids.discard(facts.agreement_id)
             yield from _ingest(settings, facts, statuses.get(facts.agreement_id, ""))
-    for agreement_id in sorted(unsettled_ids):
-        description = describe_agreement(settings, agreement_id)
+    yield from _ask_about(settings, sorted(unsettled_ids), statuses)
+
+
+def _ask_about(
+    settings: AwsSettings, agreement_ids: Iterable[str], old_statuses: Mapping[str, str]
+) -> Iterator[str]:
+    """Request agreements by id. Raises AwsAway, after the last one if AWS refuses only some of them."""
+    refusals = []
+    for agreement_id in agreement_ids:
+        try:
+            description = describe_agreement(settings, agreement_id)
+        except AgreementRefused as refusal:
+            refusals.append(f"{refusal} about {agreement_id}")
+            continue
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
-        yield from _ingest(settings, description or unknown, statuses.get(agreement_id, ""))
+        yield from _ingest(settings, description or unknown, old_statuses.get(agreement_id, ""))
+    if refusals:
+        more = f", and refused {len(refusals) - 1} more" if len(refusals) > 1 else ""
+        raise AwsAway(f"AWS answered {refusals[0]}{more}.")
 
 
 def _ingest(settings: AwsSettings, facts: AgreementFacts, old_status: str) -> Iterator[str]:

@@ -42,6 +42,9 @@ class Aws:
     longest_poll: float = 1.1
     # Errors to answer with, by name of the operation.
     errors: dict[str, str] = field(default_factory=dict)
+    # Errors of DescribeAgreement, by agreement, and the number of requests that are still to be throttled.
+    refused_agreements: dict[str, str] = field(default_factory=dict)
+    throttled_requests: int = 0
     # The content type and the body that another server at this address answers every request with.
     another_server: tuple[str, bytes] | None = None
     # The receives after which a message becomes a dead letter.
@@ -174,6 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         payload = (cbor.decode(body) if is_cbor else json.loads(body)) if body else {}
         error = self.fake_aws.errors.get(name)
+        if self.fake_aws.throttled_requests:
+            self.fake_aws.throttled_requests -= 1
+            error = "ThrottlingException"
         status, result = (
             (400, {"__type": error, "message": f"no: {payload}"})
             if error
@@ -237,6 +243,8 @@ def _delete(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
 
 
 def _describe(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
+    if error := fake_aws.refused_agreements.get(payload["agreementId"]):
+        return 400, {"__type": error, "message": "refused"}
     result = fake_aws.agreements.get(payload["agreementId"])
     return (200, result) if result else (400, {"__type": "ResourceNotFoundException", "message": "none"})
 

@@ -84,6 +84,23 @@ def test_unavailable_aws_is_reported(aws, reconcile, ingest_events):
     assert "AWS answered InternalServerException. Run the command again afterwards" in line
 
 
+@pytest.mark.parametrize("error", ["ValidationException", "AccessDeniedException"])
+def test_refused_agreement_does_not_stop_the_others(aws, reconcile, ingest_events, error):
+    ingest_events(*(event("License Updated", f"l-{number}", f"agmt-{number}") for number in (1, 2, 3)))
+    aws.refused_agreements = {"agmt-1": error, "agmt-2": error}
+    code, lines = reconcile()
+    assert code == 1
+    assert lines[0] == "agmt-3: AWS does not know it"
+    assert f"AWS answered {error} about agmt-1, and refused 1 more. Run the command again" in lines[1]
+
+
+@pytest.mark.slow
+def test_throttled_search_is_repeated(aws, reconcile, active_purchase):
+    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
+    aws.throttled_requests = 3
+    assert reconcile() == (0, ["agmt-1: unknown → TERMINATED, which ends its licence", "1 change."])
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -92,6 +109,7 @@ def test_unavailable_aws_is_reported(aws, reconcile, ingest_events):
         b'{"agreementViewSummaries": [{"status": "ACTIVE"}]}',
         b'{"agreementViewSummaries": [{"agreementId": "agmt-1\\u0000"}]}',
         b'{"agreementViewSummaries": [{"agreementId": "agmt-1", "startTime": "yesterday"}]}',
+        b'{"agreementViewSummaries": [{"agreementId": "agmt-1", "endTime": 1e300}]}',
     ],
 )
 def test_response_of_another_server_is_reported(aws, reconcile, active_purchase, body):
