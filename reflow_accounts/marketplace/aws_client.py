@@ -14,7 +14,7 @@ from reflow_accounts.marketplace.parsing import ascii_text, licence_key_of
 
 # Timeouts and attempts; a long poll of the queue waits longer.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
-# Nobody waits for the Agreement API, and AWS throttles those who ask about many agreements.
+# No request of a person waits for the Agreement API, and AWS throttles questions about many agreements.
 AGREEMENT_TRIES = 5
 POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
