@@ -10,6 +10,7 @@ from reflow_accounts.marketplace.parsing import account_in, ascii_text, status_i
 from reflow_accounts.marketplace.state_machine import (
     ADVISORY_ISSUED,
     ADVISORY_RESOLVED,
+    CANCELLING,
     OF_ONE_LICENCE,
     RECONCILED,
     SUCCEEDED,
@@ -63,6 +64,18 @@ def licences_of(agreement_ids: Collection[str], licence_key: str | None = None) 
         select(Licence)
         .where(or_(Licence.agreement_id.in_(agreement_ids), Licence.key == licence_key))
         .order_by(Licence.id)
+    )
+
+
+def awaits_renewal(licence: Licence) -> bool:
+    """Return whether AWS renewed an ended licence, and has reported neither licence nor end of the renewal."""
+    agreement_ids = chain_of({licence.agreement_id} if licence.agreement_id else ())
+    query = select(Agreement).where(Agreement.agreement_id.in_(agreement_ids))
+    statuses = {agreement.agreement_id: agreement.status for agreement in db.session.scalars(query)}
+    licensed_ids = {row.agreement_id or "" for row in licences_of(agreement_ids)}
+    has_end = not CANCELLING.isdisjoint(statuses.values())
+    return (
+        bool(licensed_ids) and not has_end and all(statuses.get(name) in SUCCEEDED for name in licensed_ids)
     )
 
 

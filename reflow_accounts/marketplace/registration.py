@@ -11,7 +11,13 @@ from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws_client import resolve_customer
-from reflow_accounts.marketplace.chains import chain_of, claim_chain, licences_of, lock_marketplace
+from reflow_accounts.marketplace.chains import (
+    awaits_renewal,
+    chain_of,
+    claim_chain,
+    licences_of,
+    lock_marketplace,
+)
 from reflow_accounts.marketplace.events import register
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.subscriptions.models import LicenceState
@@ -61,11 +67,12 @@ def is_unconnected(secret: str | None) -> bool:
 
 
 def has_ended(claim: Claim) -> bool:
-    """Return whether AWS has ended the purchase of a claim, and each renewal of it."""
+    """Return whether AWS has ended the purchase of a claim and each renewal of it, and no renewal is awaited."""
     licence, moment = claim.licence, now()
     agreements = chain_of({licence.agreement_id}) if licence.agreement_id else ()
     licences = licences_of(agreements, licence.key)
-    return all(current_state(each, moment) == LicenceState.ENDED for each in licences)
+    is_over = all(current_state(each, moment) == LicenceState.ENDED for each in licences)
+    return is_over and not awaits_renewal(licence)
 
 
 def teams_of_admin(user: User) -> list[Team]:

@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.current_user import current_user, has_caller
+from reflow_accounts.marketplace.chains import awaits_renewal
 from reflow_accounts.marketplace.explanation import explain
 from reflow_accounts.marketplace.reconcile import agreements_of
 from reflow_accounts.subscriptions.service import changes_of, end_of_activation, status_of
@@ -31,6 +32,7 @@ def show() -> str | Response:
         shown_team=membership.team,
         membership=membership,
         shown=status,
+        awaits_renewal=status.licence is not None and awaits_renewal(status.licence),
         why=explain(status, agreements_of(status.licences), zone=zone) if is_admin else None,
         activation_ended_at=end_of_activation(membership.team, status),
         latest=next(iter(changes_of(membership.team, limit=1)), None),
