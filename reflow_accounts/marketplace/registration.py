@@ -44,7 +44,9 @@ def begin(settings: AwsSettings, token: str, offer_type: str) -> str:
     """
     customer = resolve_customer(settings, token)
     if customer.product_code != settings.product_code:
-        raise ForeignProduct
+        raise ForeignProduct(
+            f"its product is {customer.product_code}, and REFLOW_AWS_PRODUCT_CODE is {settings.product_code}."
+        )
     licence = register(customer, is_trial=offer_type == FREE_TRIAL)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     db.session.add(Claim(digest=digest_of(secret), licence_id=licence.id, expires_at=now() + LIFETIME))

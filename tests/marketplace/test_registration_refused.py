@@ -88,9 +88,11 @@ def test_missing_token_is_not_sent_to_aws(aws, buyer, token):
     assert aws.requests == []
 
 
-def test_another_product_of_the_seller_is_refused(app, aws, buyer):
+def test_another_product_of_the_seller_is_refused(app, aws, buyer, caplog):
     response = post_from_aws(buyer, aws.sell("l-1", product="another"))
     assert response.status_code == 400
+    # The setting may be wrong: then every buyer is refused.
+    assert "its product is another, and REFLOW_AWS_PRODUCT_CODE is reflow-product" in caplog.text
     assert "another product" in response.text
     assert rows.count(app, Licence) == 0
 
