@@ -39,25 +39,27 @@ def ingest(body: str, product_code: str) -> Event | None:
     return event
 
 
-def ingest_facts(facts: AgreementFacts, now: datetime, product_code: str) -> None:
+def ingest_facts(facts: AgreementFacts, asked_at: datetime, product_code: str) -> None:
     """Store the response of AWS about an agreement and apply it.
 
-    A response with the same status replaces the previous one; the event keeps the time of the first.
+    AWS was asked at `asked_at`; events after that are newer. A response with the same status replaces an older one;
+    the event keeps the time of the first.
     """
     lock_marketplace()
     event_id = f"reconcile:{facts.agreement_id}:{facts.status}"
     event = db.session.get(MarketplaceEvent, event_id, populate_existing=True)
     if event:
-        event.received_at, event.detail = now, _detail(facts)
-        db.session.flush()
+        if event.received_at < asked_at:
+            event.received_at, event.detail = asked_at, _detail(facts)
+            db.session.flush()
     else:
-        ended_at = min(facts.ends_at, now) if facts.ends_at else now
+        ended_at = min(facts.ends_at, asked_at) if facts.ends_at else asked_at
         event = _store(event_id, RECONCILED, ended_at, None, facts.agreement_id, _detail(facts))
-        event.received_at = now
+        event.received_at = asked_at
     apply_events(None, facts.agreement_id)
     if _learn_licences(facts, product_code):
         apply_events(None, facts.agreement_id)
-    db.session.get_one(Agreement, facts.agreement_id).checked_at = now
+    db.session.get_one(Agreement, facts.agreement_id).checked_at = asked_at
 
 
 def register(customer: Customer, *, is_trial: bool) -> Licence:

@@ -1,6 +1,7 @@
 """Compare agreements with AWS once a day, and report purchases that AWS has not confirmed within an hour."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 from flask import current_app
 from sqlalchemy import or_, select
@@ -48,12 +49,13 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     unsettled_ids |= renewal_ids - licensed_ids
     db.session.rollback()
     # Live agreements first, so that a renewal is known before its predecessor ends.
+    searched_at = now()
     search_results = sorted(search_agreements(settings), key=lambda facts: facts.status != "ACTIVE")
     for facts in search_results:
         is_ours = facts.agreement_id in statuses or facts.initial_id in statuses
         if is_ours or not keys.isdisjoint(facts.licence_keys):
             unsettled_ids.discard(facts.agreement_id)
-            yield from _ingest(settings, facts, statuses.get(facts.agreement_id, ""))
+            yield from _ingest(settings, facts, statuses.get(facts.agreement_id, ""), searched_at)
     yield from _ask_about(settings, sorted(unsettled_ids), statuses)
 
 
@@ -63,21 +65,24 @@ def _ask_about(
     """Request agreements by id. Raises AwsAway, after the last one if AWS refuses only some of them."""
     refusals = []
     for agreement_id in agreement_ids:
+        asked_at = now()
         try:
             description = describe_agreement(settings, agreement_id)
         except AgreementRefused as refusal:
             refusals.append(f"{refusal} about {agreement_id}")
             continue
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
-        yield from _ingest(settings, description or unknown, old_statuses.get(agreement_id, ""))
+        yield from _ingest(settings, description or unknown, old_statuses.get(agreement_id, ""), asked_at)
     if refusals:
         more = f", and refused {len(refusals) - 1} more" if len(refusals) > 1 else ""
         raise AwsAway(f"AWS answered {refusals[0]}{more}.")
 
 
-def _ingest(settings: AwsSettings, facts: AgreementFacts, old_status: str) -> Iterator[str]:
+def _ingest(
+    settings: AwsSettings, facts: AgreementFacts, old_status: str, asked_at: datetime
+) -> Iterator[str]:
     states = _states_of(facts.agreement_id)
-    ingest_facts(facts, now(), settings.product_code)
+    ingest_facts(facts, asked_at, settings.product_code)
     db.session.commit()
     is_changed = _states_of(facts.agreement_id) != states
     if facts.status == old_status and not is_changed:

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +45,8 @@ class Aws:
     # Errors of DescribeAgreement, by agreement, and the number of requests that are still to be throttled.
     refused_agreements: dict[str, str] = field(default_factory=dict)
     throttled_requests: int = 0
+    # Called with the name of each operation, before it is answered.
+    on_request: Callable[[str], None] = lambda _: None
     # The content type and the body that another server at this address answers every request with.
     another_server: tuple[str, bytes] | None = None
     # The receives after which a message becomes a dead letter.
@@ -172,6 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         is_cbor = "/operation/" in self.path
         name = self.path.rpartition("/")[2] if is_cbor else self.headers["X-Amz-Target"].rpartition(".")[2]
         self.fake_aws.requests.append(name)
+        self.fake_aws.on_request(name)
         if self.fake_aws.another_server:
             self._send(200, *self.fake_aws.another_server)
             return

@@ -94,6 +94,26 @@ def test_refused_agreement_does_not_stop_the_others(aws, reconcile, ingest_event
     assert f"AWS answered {error} about agmt-1, and refused 1 more. Run the command again" in lines[1]
 
 
+def test_event_during_the_search_is_newer_than_its_result(
+    app, aws, reconcile, active_purchase, ingest_events
+):
+    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "ACTIVE"}
+    aws.agreements["agmt-2"] = {"agreementId": "agmt-2", "status": "ACTIVE"}
+    with time_machine.travel(now()) as clock:
+
+        def cancel(_operation):
+            if len(aws.requests) == 2:
+                clock.shift(timedelta(minutes=1))
+                ingest_events(event("Purchase Agreement Ended", "", "agmt-1", status="CANCELLED"))
+                clock.shift(timedelta(minutes=1))
+
+        aws.on_request = cancel
+        assert reconcile()[0] == 0
+        assert aws.requests == ["SearchAgreements"] * 2
+    with app.app_context():
+        assert db.session.get_one(Agreement, "agmt-1").status == "CANCELLED"
+
+
 @pytest.mark.slow
 def test_throttled_search_is_repeated(aws, reconcile, active_purchase):
     aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
